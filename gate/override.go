@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/record"
@@ -51,13 +53,11 @@ func (g *Gate) Override(ctx context.Context, o Override) (Decision, error) {
 	}
 	now := g.Now().UTC()
 	d := Decide(p, o.Commit, now)
-	switch {
-	case d.Allowed && d.Rule == record.RuleBreakGlass: // given before; the same order twice changes nothing
+	if d.Allowed && d.Rule == record.RuleBreakGlass { // given before; the same order twice changes nothing
 		return d, nil
-	case d.Allowed:
-		return d, fmt.Errorf("%w: the gate allows %s; merge it as usual", ErrNotNow, d.Change)
-	case d.over || !record.SameCommit(d.commit, d.Head) || d.headUnknown(p.Now.Trail.Change):
-		return d, fmt.Errorf("%w: %s", ErrNotNow, strings.Join(distinct(d.Reasons...), " "))
+	}
+	if err := d.orderable(p.Now.Trail.Change); err != nil {
+		return d, err
 	}
 	f := &record.BreakGlass{Person: o.Person, Reason: o.Reason, CommitSHA: d.Head, ReviewBy: now.Add(p.Policy.Gate.BreakGlass.ReviewWithin)}
 	if err := g.Recorder.Record(ctx, d.Change, f, "break-glass:"+rand.Text()); err != nil {
@@ -69,6 +69,41 @@ func (g *Gate) Override(ctx context.Context, o Override) (Decision, error) {
 	}
 	return d, nil
 }
+
+// orderable fails if no order about the commit can be given now.
+func (d *Decision) orderable(c record.Change) error {
+	switch {
+	case d.Allowed:
+		return fmt.Errorf("%w: the gate allows %s; merge it as usual", ErrNotNow, d.Change)
+	case d.over || !record.SameCommit(d.commit, d.Head) || d.headUnknown(c):
+		return fmt.Errorf("%w: %s", ErrNotNow, strings.Join(distinct(d.Reasons...), " "))
+	}
+	return nil
+}
+
+// An Emergency says who may order that a change is merged although the gate denies it.
+type Emergency struct {
+	Accounts      []string // of the people who may give the order, in lower case; all accounts of each
+	ReviewSeconds int64    // after the order, within which an independent person must review the commit
+}
+
+// EmergencyOf returns who may give an order about a change that the gate denies with d; nil if nobody
+// may.
+func EmergencyOf(p *enricher.Preview, d Decision) *Emergency {
+	accounts := slices.DeleteFunc(p.Policy.BreakGlassAccounts(), func(account string) bool { return Override{Person: account}.allowed(p) != nil })
+	if len(accounts) == 0 || d.orderable(p.Now.Trail.Change) != nil {
+		return nil
+	}
+	return &Emergency{accounts, int64(p.Policy.Gate.BreakGlass.ReviewWithin / time.Second)}
+}
+
+// MayGive reports whether the person with an account may give the order. Nobody may if e is nil.
+func (e *Emergency) MayGive(account string) bool {
+	return e != nil && slices.Contains(e.Accounts, strings.ToLower(account))
+}
+
+// ReviewWithin is how soon after the order an independent person must review the commit.
+func (e *Emergency) ReviewWithin() time.Duration { return time.Duration(e.ReviewSeconds) * time.Second }
 
 // allowed fails if the person may not give the order.
 func (o Override) allowed(p *enricher.Preview) error {

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -168,5 +169,48 @@ func TestAnOrderThatCannotBeRecorded(t *testing.T) {
 	}
 	if _, err := s.gate().Override(t.Context(), gate.Override{Change: "github.com/acme/shop/pull/8", Person: "dan", Commit: commit1, Reason: "x"}); !errors.Is(err, enricher.ErrUnknownChange) {
 		t.Error(err)
+	}
+}
+
+// TestWhoIsOfferedTheOrderMayGiveIt: in each situation, exactly those accounts are named whose order the gate
+// would follow.
+func TestWhoIsOfferedTheOrderMayGiveIt(t *testing.T) {
+	withGlass := func(s *story) {
+		if !strings.Contains(s.policy, "gate:") {
+			rules("rules:\n", "gate: {break_glass: {by: [dan, ana, fixer, payments-owners], review_within: 90m}}\nrules:\n")(s)
+		}
+	}
+	offered, followed := 0, 0
+	for _, situation := range situations {
+		for _, steps := range [][]step{situation.steps, append(slices.Clone(situation.steps), withGlass)} {
+			s := on(t, steps...)
+			p, err := s.Preview(t.Context(), change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := gate.Decide(p, "", s.at())
+			if d.Allowed { // nothing to order
+				continue
+			}
+			e := gate.EmergencyOf(p, d)
+			if e != nil {
+				offered++
+			}
+			for _, who := range []string{"ana", "ben", "cleo", "Cleo-Private", "dan", "fixer", "fixer[bot]", "eve", ""} {
+				events := s.events
+				s.events = slices.Clip(events)
+				_, err := s.gate().Override(t.Context(), gate.Override{Change: change, Person: who, Commit: cmp.Or(d.Head, commit1), Reason: "customers cannot pay"})
+				s.events = events
+				if err == nil {
+					followed++
+				}
+				if e.MayGive(who) != (err == nil) {
+					t.Errorf("%s %s is offered the order: %v; given, it is: %v", situation.says, who, e.MayGive(who), err)
+				}
+			}
+		}
+	}
+	if offered < 20 || followed < 2*offered {
+		t.Errorf("%d offers, %d orders followed", offered, followed)
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,21 @@ const (
 func (p *Policy) MayBreakGlass(account string) bool {
 	b := p.Gate.BreakGlass
 	return b != nil && p.Knows(account) && p.InGroup(account, b.By)
+}
+
+// BreakGlassAccounts returns the accounts of everybody whom the policy lets order a merge that the gate
+// denies, in lower case and in order.
+func (p *Policy) BreakGlassAccounts() []string {
+	if p.Gate.BreakGlass == nil {
+		return nil
+	}
+	who := p.Members(p.Gate.BreakGlass.By)
+	accounts := slices.DeleteFunc(slices.Collect(maps.Keys(p.directory.people)), func(a string) bool { return !slices.Contains(who, p.Person(a)) })
+	for _, name := range who {
+		accounts = append(accounts, fold(name))
+	}
+	slices.Sort(accounts)
+	return slices.DeleteFunc(slices.Compact(accounts), func(a string) bool { return !p.MayBreakGlass(a) })
 }
 
 func (p *Policy) checkBreakGlass() error {

@@ -18,6 +18,9 @@ type Desk interface {
 	Grants(ctx context.Context) ([]approvals.Standing, error)
 	// Decide decides about a change, and returns what the gate answers then.
 	Decide(ctx context.Context, v desk.Verdict) (gate.Decision, error)
+	// Override orders in an emergency that a commit may be merged although the gate denies it, and
+	// returns what the gate answers then.
+	Override(ctx context.Context, o gate.Override) (gate.Decision, error)
 	Grant(ctx context.Context, g approvals.Grant) (approvals.Standing, error)
 	Refuse(ctx context.Context, r approvals.Refusal) error
 	Revoke(ctx context.Context, r approvals.Revocation) (approvals.Standing, error)

@@ -30,6 +30,7 @@ type deskDouble struct {
 	waiting  desk.Waiting
 	grants   []approvals.Standing
 	verdicts []desk.Verdict
+	orders   []gate.Override
 	refusals []approvals.Refusal
 	revoked  []approvals.Revocation
 	err      error // of every answer
@@ -59,6 +60,21 @@ func (d *deskDouble) Decide(_ context.Context, v desk.Verdict) (gate.Decision, e
 		answer.Allowed, answer.Missing = true, nil
 		d.waiting.Changes = slices.Delete(d.waiting.Changes, at, at+1)
 	}
+	return answer, nil
+}
+
+func (d *deskDouble) Override(_ context.Context, o gate.Override) (gate.Decision, error) {
+	if err := errors.Join(d.err, d.refuses); err != nil {
+		return gate.Decision{}, err
+	}
+	at := slices.IndexFunc(d.waiting.Changes, func(c pending.Item) bool { return c.Change == o.Change })
+	if at < 0 || d.waiting.Changes[at].Decision.Head != o.Commit {
+		return gate.Decision{}, problem.New(http.StatusConflict, "the order cannot be given now: the newest commit is another one.")
+	}
+	d.orders = append(d.orders, o)
+	answer := d.waiting.Changes[at].Decision
+	answer.Allowed, answer.Missing, answer.Reasons = true, nil, []string{o.Person + " ordered that this commit may be merged: " + o.Reason + "."}
+	d.waiting.Changes = slices.Delete(d.waiting.Changes, at, at+1)
 	return answer, nil
 }
 

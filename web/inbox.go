@@ -128,8 +128,13 @@ func rank(class string) int { return max(0, slices.Index(classes, class)) }
 func (s *server) items(ctx context.Context, waiting *desk.Waiting, f sent) (shown []inboxItem, total int) {
 	now := s.Now()
 	all := make([]inboxItem, 0, len(waiting.Changes)+len(waiting.Requests))
+	who, _ := s.mayDecide(ctx)
 	for _, c := range waiting.Changes {
-		all = append(all, changeItem(c, now, f))
+		i := changeItem(c, now, f)
+		if c.Emergency.MayGive(who.ID) {
+			i.Form.Order = orderOf(c, f)
+		}
+		all = append(all, i)
 	}
 	for _, q := range waiting.Requests {
 		all = append(all, requestItem(q, now, f))
@@ -149,6 +154,9 @@ func (s *server) items(ctx context.Context, waiting *desk.Waiting, f sent) (show
 
 // anchorOf is the id of an item in the page.
 func anchorOf(what, of string) string {
+	if what == breakGlass { // a form in the item of the change
+		what = "change"
+	}
 	return "i" + strings.TrimPrefix(digests.Of([]byte(what+"\x00"+of)), "sha256:")[:16]
 }
 
@@ -338,6 +346,9 @@ func wrong(name, format string, args ...any) error {
 
 // carryOut does what a form asks for.
 func (s *server) carryOut(ctx context.Context, who signin.Person, form url.Values) (outcome, error) {
+	if form.Get("what") == breakGlass {
+		return s.order(ctx, who, form)
+	}
 	of, reason := form.Get("of"), strings.TrimSpace(form.Get("reason"))
 	approve := form.Get("verdict") == "approve"
 	switch {

@@ -70,6 +70,7 @@ type decideForm struct {
 	Records string // what an approval records
 	Reason  field
 	Grant   *grantFields // of a request: what is approved
+	Order   *orderForm   // nil if the reader may not give one
 }
 
 // A field is an input with its value, and what is wrong with it.
@@ -182,7 +183,7 @@ func (i inboxItem) fourAnswers() g.Node {
 
 func (f *decideForm) node(anchor, title, token string) g.Node {
 	id := "reason-" + anchor
-	return el("form", attr("method", "post"), attr("action", "/inbox"), attr("class", "decide"),
+	form := el("form", attr("method", "post"), attr("action", "/inbox"), attr("class", "decide"),
 		formToken(token), hiddenField("what", f.What), hiddenField("of", f.Of), hiddenField("commit", f.Commit), hiddenField("id", f.ID),
 		g.Iff(f.Grant != nil, func() g.Node { return el("div", attr("class", "fields"), f.Grant.node(anchor)) }),
 		el("label", attr("for", id), text("Reason")), soft(text(" (required to refuse)")),
@@ -192,6 +193,7 @@ func (f *decideForm) node(anchor, title, token string) g.Node {
 		el("p", attr("class", "row"),
 			el("button", attr("name", "verdict"), attr("value", "approve"), text("Approve"), hidden(" "+title)), text(" "),
 			el("button", attr("name", "verdict"), attr("value", "refuse"), attr("class", "refuse"), text("Refuse"), hidden(" "+title))))
+	return g.Group{form, g.Iff(f.Order != nil, func() g.Node { return f.Order.node(f.Of, anchor, title, token) })}
 }
 
 // hiddenField is what a form sends besides its inputs.

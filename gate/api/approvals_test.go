@@ -29,7 +29,7 @@ import (
 type counter struct{ book *approvals.Book }
 
 func (c counter) Waiting(ctx context.Context) (*desk.Waiting, error) {
-	out := &desk.Waiting{Changes: []pending.Item{{Change: "github.com/acme/shop/pull/7"}, {Change: "github.com/acme/other/pull/8"}}}
+	out := &desk.Waiting{Changes: []pending.Item{{Change: "github.com/acme/shop/pull/7", Emergency: &gate.Emergency{Accounts: []string{"dan"}, ReviewSeconds: 5400}}, {Change: "github.com/acme/other/pull/8"}}}
 	for _, r := range c.book.Requests(time.Now()) {
 		out.Requests = append(out.Requests, desk.Request{Request: r})
 	}
@@ -215,7 +215,7 @@ func TestTheClientOfThePages(t *testing.T) {
 	if err := book.Ask(t.Context(), approvals.Request{ID: "q1", Agent: "fixer", Repository: "github.com/acme/shop"}); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := d.Waiting(t.Context()); err != nil || len(all.Changes) != 2 || len(all.Requests) != 1 || all.Requests[0].ID != "q1" {
+	if all, err := d.Waiting(t.Context()); err != nil || len(all.Changes) != 2 || len(all.Requests) != 1 || all.Requests[0].ID != "q1" || !all.Changes[0].Emergency.MayGive("Dan") || all.Changes[0].Emergency.ReviewWithin() != 90*time.Minute {
 		t.Errorf("%+v %v", all, err)
 	}
 	for approves, want := range map[bool]string{true: "ben: fine", false: "ben: fine"} {

@@ -44,6 +44,13 @@ func (c *Client) Decide(ctx context.Context, v desk.Verdict) (out gate.Decision,
 	return out, err
 }
 
+// Override orders in an emergency that a commit may be merged although the gate denies it, and returns
+// what the gate answers then.
+func (c *Client) Override(ctx context.Context, o gate.Override) (out gate.Decision, err error) {
+	err = c.do(ctx, http.MethodPost, prefix+string(o.Change)+overrideSuffix, Order{Commit: o.Commit, Reason: o.Reason, Person: o.Person}, &out)
+	return out, err
+}
+
 // Grants returns the approvals before work that the credential may read, the newest first.
 func (c *Client) Grants(ctx context.Context) ([]approvals.Standing, error) {
 	var out List

@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/changetrail/changetrail/enricher"
 	"github.com/changetrail/changetrail/gate"
+	"github.com/changetrail/changetrail/gate/desk"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/problem"
 	"github.com/changetrail/changetrail/record"
@@ -77,22 +75,7 @@ func (s orders) answer(w http.ResponseWriter, r *http.Request, from gateway.Send
 	}
 	d, err := s.to.Override(r.Context(), gate.Override{Change: id, Person: o.Person, Commit: o.Commit, Reason: o.Reason})
 	if err != nil {
-		return problemOf(err)
+		return desk.Unfollowed(err)
 	}
 	return answer(w, http.StatusOK, d)
-}
-
-// problemOf returns the answer for an order that was not followed.
-func problemOf(err error) error {
-	switch {
-	case errors.Is(err, gate.ErrMayNot):
-		return problem.New(http.StatusForbidden, "%v", err)
-	case errors.Is(err, gate.ErrNotNow):
-		return problem.New(http.StatusConflict, "%v", err)
-	case errors.Is(err, gate.ErrNoReason):
-		return problem.New(http.StatusUnprocessableEntity, "%v", err)
-	case errors.Is(err, enricher.ErrUnknownChange):
-		return problem.New(http.StatusNotFound, "%v", err)
-	}
-	return problem.New(http.StatusServiceUnavailable, "%v. Do not merge.", err).Later(time.Second)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gateway"
 	"github.com/changetrail/changetrail/internal/identity"
+	"github.com/changetrail/changetrail/internal/problem"
 )
 
 // A crew follows each order of dan, and refuses the others in one way.
@@ -78,6 +79,15 @@ func TestWhoMayOrder(t *testing.T) {
 		if status, body := send(t, c.method, url+c.path, tokens[c.by], c.body); status != c.status || !strings.Contains(body, c.words) {
 			t.Errorf("%s: %d %s, want %d %q", c.says, status, body, c.status, c.words)
 		}
+	}
+	c := &Client{URL: url, Token: tokens["pages"], HTTP: http.DefaultClient}
+	given := gate.Override{Change: "github.com/acme/shop/pull/7", Person: "dan", Commit: "abcdef1", Reason: "payments are down"}
+	if d, err := c.Override(t.Context(), given); err != nil || !d.Allowed || d.Head != given.Commit || d.Reasons[0] != "dan: payments are down" {
+		t.Errorf("a client of the pages: %+v %v", d, err)
+	}
+	given.Person = "cleo"
+	if _, err := c.Override(t.Context(), given); problem.Of(err, 0).Status != http.StatusForbidden || !strings.Contains(err.Error(), "it is cleo") {
+		t.Errorf("a client of the pages for somebody who may not: %v", err)
 	}
 	for refusal, want := range map[error]int{gate.ErrNotNow: 409, gate.ErrNoReason: 422, enricher.ErrUnknownChange: 404, gate.ErrUnknown: 503} {
 		if status, body := send(t, "POST", serve(refusal)+path, tokens["cleo"], order); status != want {

@@ -26,9 +26,11 @@ type View interface {
 	InForce(ctx context.Context) (p *policy.Policy, unreadable error, err error)
 }
 
-// An Asker answers whether a change may be merged. A [gate.Gate] is one.
-type Asker interface {
+// A Gate answers whether a change may be merged, and follows the orders of people in an emergency. A
+// [gate.Gate] is one.
+type Gate interface {
 	Ask(ctx context.Context, q gate.Question) (gate.Decision, error)
+	Override(ctx context.Context, o gate.Override) (gate.Decision, error)
 }
 
 // A Book keeps the approvals before work. An [approvals.Book] is one.
@@ -49,7 +51,7 @@ type List interface {
 // A Desk is where people decide.
 type Desk struct {
 	View     View
-	Gate     Asker
+	Gate     Gate
 	Recorder gate.Recorder
 	Book     Book
 	Open     List

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -256,6 +257,47 @@ func TestNothingIsRecordedThatAPersonCannotGive(t *testing.T) {
 	}
 }
 
+// TestOrders: the desk passes an order on, and says what the gate refuses as a problem. Nothing is recorded
+// then.
+func TestOrders(t *testing.T) {
+	glass := strings.Replace(company, "rules:\n", "gate: {break_glass: {by: [dan, ana, fixer], review_within: 24h}}\nrules:\n", 1)
+	for _, c := range []struct {
+		name   string
+		world  *world
+		order  gate.Override
+		status int // 0: followed
+		says   string
+	}{
+		{"allowed", newWorld(t, glass).opened("fixer[bot]", "payments/a.go"), gate.Override{Person: "dan", Reason: "<script>alert(1)</script>"}, 0, "dan ordered that this commit may be merged: <script>alert(1)</script>."},
+		{"not by the policy", newWorld(t, glass).opened("fixer[bot]", "payments/a.go"), gate.Override{Person: "cleo", Reason: "why"}, 403, "the policy lets dan, ana, fixer do it, not cleo"},
+		{"no section in the policy", newWorld(t, company).opened("fixer[bot]", "payments/a.go"), gate.Override{Person: "dan", Reason: "why"}, 403, "the policy lets nobody do it (gate.break_glass)"},
+		{"the head moved", newWorld(t, glass).opened("fixer[bot]", "payments/a.go").pushed("payments/a.go"), gate.Override{Person: "dan", Reason: "why"}, 409, "You asked about commit 111111111, but the newest commit"},
+		{"the maker is an agent, and orders", newWorld(t, glass).opened("fixer[bot]", "payments/a.go"), gate.Override{Person: "fixer[bot]", Reason: "why"}, 403, "not fixer[bot]"},
+		{"who asked for the work", newWorld(t, glass).opened("fixer[bot]", "payments/a.go").askedBy("ana"), gate.Override{Person: "ana", Reason: "why"}, 403, "ana took part in the change or asked for it"},
+		{"no reason", newWorld(t, glass).opened("fixer[bot]", "payments/a.go"), gate.Override{Person: "dan", Reason: " \n"}, 422, "give a reason"},
+		{"no such change", newWorld(t, glass), gate.Override{Change: "github.com/acme/shop/pull/8", Person: "dan", Reason: "why"}, 404, "pull/8"},
+	} {
+		o := c.order
+		o.Change, o.Commit = cmp.Or(o.Change, change), commit1
+		before := len(c.world.events)
+		d, err := c.world.desk(nil).Override(t.Context(), o)
+		if c.status == 0 {
+			if err != nil || !d.Allowed || d.Reasons[0] != c.says || len(c.world.events) != before+1 {
+				t.Errorf("%s: %+v %v", c.name, d, err)
+			}
+			continue
+		}
+		if p := problem.Of(err, 0); err == nil || p.Status != c.status || !strings.Contains(p.Detail, c.says) || len(c.world.events) != before {
+			t.Errorf("%s: %v, %d recorded", c.name, err, len(c.world.events)-before)
+		}
+	}
+	w := newWorld(t, glass).opened("fixer[bot]", "payments/a.go")
+	w.broken = errors.New("the broker is away")
+	if _, err := w.desk(nil).Override(t.Context(), gate.Override{Change: change, Person: "dan", Commit: commit1, Reason: "why"}); problem.Of(err, 0).Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "Do not merge.") {
+		t.Errorf("nothing can be recorded: %v", err)
+	}
+}
+
 // TestARefusalStopsTheMerge: also one that somebody else approved, until the person who refused approves.
 func TestARefusalStopsTheMerge(t *testing.T) {
 	w := newWorld(t, company).opened("fixer[bot]", "payments/auth/a.go")
@@ -410,7 +452,7 @@ func TestApprovalsReachOpenChangesByThemselves(t *testing.T) {
 	w.now = time.Now()
 	book := openBook(t)
 	d := w.desk(book)
-	asker := &counting{Asker: d.Gate}
+	asker := &counting{Gate: d.Gate}
 	d.Gate = asker
 	w.items = []pending.Item{{Change: change, Agent: "Fixer"}, {Change: "github.com/acme/web/pull/1", Agent: "fixer"}, {Change: change, Agent: "another"}}
 	rings := make(bell, 9)
@@ -489,11 +531,11 @@ func (n *notes) NoteAt(_ context.Context, of record.Repository, f record.Fact, a
 
 // A counting asker counts questions.
 type counting struct {
-	desk.Asker
+	desk.Gate
 	n atomic.Int64
 }
 
 func (c *counting) Ask(ctx context.Context, q gate.Question) (gate.Decision, error) {
 	c.n.Add(1)
-	return c.Asker.Ask(ctx, q)
+	return c.Gate.Ask(ctx, q)
 }

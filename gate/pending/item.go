@@ -29,6 +29,9 @@ type Item struct {
 	// an approval was refused or expired. The clock is that of whoever reported it. Zero if no code
 	// host reported the commit.
 	Since time.Time
+	// Emergency says who may order the merge in an emergency, while the change waits for a person; nil
+	// if nobody may.
+	Emergency *gate.Emergency `json:",omitempty"`
 }
 
 // Waits reports whether an agent made the change and a person must review or approve it before it
@@ -57,6 +60,9 @@ func itemOf(p *enricher.Preview, now time.Time) Item {
 	}
 	if t.Answers != nil {
 		i.Answers = *t.Answers
+	}
+	if i.Waits() {
+		i.Emergency = gate.EmergencyOf(p, i.Decision)
 	}
 	return i
 }

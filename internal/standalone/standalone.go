@@ -101,7 +101,7 @@ type Instance struct {
 }
 
 // Desk returns where people decide, with decisions recorded by r.
-func (i *Instance) Desk(r gate.Recorder, merges desk.Asker) *desk.Desk {
+func (i *Instance) Desk(r gate.Recorder, merges desk.Gate) *desk.Desk {
 	return &desk.Desk{View: i.View, Gate: merges, Recorder: r, Book: i.Approvals, Open: i.Open, Now: time.Now}
 }
 
@@ -112,7 +112,7 @@ type recorder interface {
 }
 
 // Sweep returns what brings approvals before work to open changes.
-func (i *Instance) Sweep(r recorder, merges desk.Asker, log *slog.Logger) *desk.Sweep {
+func (i *Instance) Sweep(r recorder, merges desk.Gate, log *slog.Logger) *desk.Sweep {
 	return &desk.Sweep{Desk: i.Desk(r, merges), Changes: i.Open, Books: i.Approvals, Notes: r, Log: log}
 }
 
