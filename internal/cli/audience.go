@@ -28,7 +28,7 @@ var audiences = map[string]audience{
 
 	"publish": persons, "attach scan": persons, "attach tests": persons, "attach sbom": persons, "attach request": persons,
 	"hook claude-code": persons, "hook codex": persons, "hook flush": persons, "hook steer": persons, "hook gate": persons, "hook install": persons, "hook prepare-commit-msg": persons, "hook commit-msg": persons,
-	"mcp": persons, "gate": persons, "approvals list": persons, "approvals grant": persons, "approvals revoke": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
+	"mcp": persons, "gate": persons, "gate break-glass": persons, "approvals list": persons, "approvals grant": persons, "approvals revoke": persons, "show": persons, "query": persons, "replay": persons, "doctor": persons, "controls": persons,
 	"policy test": persons, "policy explain": persons, "policy diff": persons, "policy what-if": persons, "policy history": persons,
 	"audit population": persons, "audit sample": persons, "audit pack": persons, "audit reconcile": persons,
 
