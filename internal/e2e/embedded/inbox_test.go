@@ -26,6 +26,7 @@ agents: [{id: patch-pilot, accounts: ["patch-pilot[bot]"], services: [payments],
 people: [{id: mira, accounts: [mira.s]}, {id: lea, accounts: [lea]}, {id: bert, accounts: [bert]}]
 teams: [{id: leads, members: [mira, lea]}]
 rules: [{name: authentication, when: 'change.paths.exists(p, glob(p, "auth/**"))', verdict: approval-required, reason: leads approve changes of the authentication, by: [owners]}]
+gate: {break_glass: {by: [leads], review_within: 24h}}
 default: review-required
 `
 
@@ -134,6 +135,7 @@ func TestAPersonDecidesInTheInbox(t *testing.T) {
 		}
 	}
 	sessionEnds(ctx, t, p, source, sha)
+	ordersInAnEmergency(ctx, t, p, source)
 }
 
 // refusals: a refusal needs a reason, and a decision is about the commit that the page showed.
@@ -244,16 +246,30 @@ func sessionEnds(ctx context.Context, t *testing.T, p *process, source string, s
 	t.Helper()
 	var text string
 	waiting(ctx, t, p, 1)
-	do(ctx, t, "the session ends", chromedp.SendKeys(`.inbox textarea`, "ask the security team"), network.ClearBrowserCookies(), chromedp.Click(`button[value=refuse]`), chromedp.WaitVisible(`a.button`), chromedp.Text(`main`, &text))
+	do(ctx, t, "the session ends", chromedp.SendKeys(`.decide:not(.fold) textarea`, "ask the security team"), network.ClearBrowserCookies(), chromedp.Click(`button[value=refuse]`), chromedp.WaitVisible(`a.button`), chromedp.Text(`main`, &text))
 	if !strings.Contains(text, "Nothing was decided") || !strings.Contains(text, "ask the security team") {
 		t.Errorf("after the session ended: %s", text)
 	}
 	picture(ctx, t, "inbox-session-ended")
 	accessible(ctx, t, source, "the session ended")
-	do(ctx, t, "sign in again", chromedp.Click(`a.button`), atKeycloak("mira.s", "m1ra"), chromedp.WaitVisible(`.inbox textarea`), chromedp.Value(`.inbox textarea`, &text))
+	do(ctx, t, "sign in again", chromedp.Click(`a.button`), atKeycloak("mira.s", "m1ra"), chromedp.WaitVisible(`.decide:not(.fold) textarea`), chromedp.Value(`.decide:not(.fold) textarea`, &text))
 	if text != "ask the security team" {
 		t.Errorf("after signing in again the reason is %q", text)
 	}
 	do(ctx, t, "refuse", chromedp.Click(`button[value=refuse]`), chromedp.WaitVisible(`.done`))
 	gateSays(t, p, 503, denied, "mira.s")
+}
+
+// ordersInAnEmergency opens the form for it, and orders the merge of a change that the same person refused.
+func ordersInAnEmergency(ctx context.Context, t *testing.T, p *process, source string) {
+	t.Helper()
+	var text string
+	waiting(ctx, t, p, 1)
+	do(ctx, t, "open the form", chromedp.Click(`.inbox summary`), chromedp.WaitVisible(`.decide.fold`))
+	looksWell(ctx, t, source, "inbox-emergency")
+	do(ctx, t, "order the merge", chromedp.SendKeys(`.decide.fold textarea`, "INC-17: nobody can sign in"), chromedp.Click(`.decide.fold button`), chromedp.WaitVisible(`.done`), chromedp.Text(`.done`, &text))
+	if !strings.Contains(text, "The gate allows the merge now: mira.s ordered that this commit may be merged: INC-17: nobody can sign in.") {
+		t.Errorf("after an order: %s", text)
+	}
+	gateSays(t, p, 503, allowed, "mira.s ordered that this commit may be merged")
 }
