@@ -397,7 +397,8 @@ func (b *board) checkPopulation(t *testing.T) {
 	}
 	read := func(index interface {
 		All(ctx context.Context, where query.Node, f func(query.Hit) error) error
-	}) *audit.Population {
+	},
+	) *audit.Population {
 		c, n := audit.NewCollector(q, "index", b.now), 0
 		if err := index.All(t.Context(), where, func(h query.Hit) error {
 			n++
