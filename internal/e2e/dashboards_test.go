@@ -34,6 +34,9 @@ import (
 func TestTheDashboardsSayWhatTheDocumentsSay(t *testing.T) {
 	x := demoWithHealth(t, 2_000)
 	b := &board{index: x, pipeline: newPipeline(t, "siem"), now: time.Now().UTC().Truncate(time.Millisecond)}
+	for _, engine := range b.engines { // other tests have documents in other namespaces
+		engine.RecordIndex, engine.EventIndex = schemas.RecordIndexes(b.namespace), schemas.EventIndex(b.namespace)
+	}
 	b.fill(t)
 	objects := dashboardObjects(t)
 	from := opens(t, objects)
