@@ -23,9 +23,6 @@ func (a *app) audit() *cobra.Command {
 	return group(cmd, a.auditPopulation(), a.auditSample(), a.auditPack(), a.auditReconcile())
 }
 
-// auditDays is the length of the window if none is given.
-const auditDays = 90
-
 // A population is what the flags of the commands of auditors say about the changes that are audited.
 type population struct {
 	from, to, environment, control, service, initiatedBy, where, records string
@@ -50,16 +47,9 @@ func (p *population) flags(a *app, cmd *cobra.Command) {
 
 // question returns the question that the flags ask at a time.
 func (p *population) question(now time.Time) (q audit.Question, err error) {
-	q = audit.Question{To: now.UTC().Truncate(time.Second), Environment: p.environment}
-	if p.to != "" {
-		if q.To, err = momentOf("--to", p.to, 1); err != nil {
-			return q, err
-		}
-	}
-	if q.From = q.To.AddDate(0, 0, -auditDays); p.from != "" {
-		if q.From, err = momentOf("--from", p.from, 0); err != nil {
-			return q, err
-		}
+	q.Environment = p.environment
+	if q.From, q.To, err = windowOf(p.from, p.to, now.Truncate(time.Second)); err != nil {
+		return q, err
 	}
 	var where []string
 	for _, w := range []struct{ field, value string }{{"changetrail.control.tags", p.control}, {"service.name", p.service}} {

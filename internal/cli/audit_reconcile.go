@@ -28,9 +28,6 @@ type reconcileFlags struct {
 	github, gitlab, environments, former                             []string
 }
 
-// reconcileDays is the length of the time that is compared if no time is given.
-const reconcileDays = 90
-
 func (a *app) auditReconcile() *cobra.Command {
 	var f reconcileFlags
 	var output string
@@ -161,17 +158,9 @@ func (f reconcileFlags) question(now time.Time) (q reconcile.Question, fetched t
 			return q, fetched, err
 		}
 	}
-	q.Environments, q.To = f.environments, now.UTC().Truncate(time.Second)
-	if f.to != "" {
-		if q.To, err = momentOf("--to", f.to, 1); err != nil {
-			return q, fetched, err
-		}
-	}
-	q.From = q.To.AddDate(0, 0, -reconcileDays)
-	if f.from != "" {
-		if q.From, err = momentOf("--from", f.from, 0); err != nil {
-			return q, fetched, err
-		}
+	q.Environments = f.environments
+	if q.From, q.To, err = windowOf(f.from, f.to, now.Truncate(time.Second)); err != nil {
+		return q, fetched, err
 	}
 	if !q.From.Before(q.To) {
 		err = fmt.Errorf("the time is empty: --from %s is not before --to %s", minute(q.From), minute(q.To))

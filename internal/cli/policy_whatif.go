@@ -21,9 +21,6 @@ type whatIf struct {
 	from, to, threshold, mode, was, records string
 }
 
-// whatIfDays is the length of the time that is decided again if no time is given.
-const whatIfDays = 90
-
 func (a *app) policyWhatIf() *cobra.Command {
 	var w whatIf
 	var output string
@@ -129,22 +126,31 @@ func (a *app) policiesInForce(cmd *cobra.Command, was string) (policy.History[*p
 
 // window returns the time that is decided again. It ends before to.
 func (w whatIf) window(now time.Time) (from, to time.Time, err error) {
-	to = now.UTC()
-	if w.to != "" {
-		if to, err = momentOf("--to", w.to, 1); err != nil {
-			return from, to, err
-		}
-	}
-	from = to.AddDate(0, 0, -whatIfDays)
-	if w.from != "" {
-		if from, err = momentOf("--from", w.from, 0); err != nil {
-			return from, to, err
-		}
+	if from, to, err = windowOf(w.from, w.to, now); err != nil {
+		return from, to, err
 	}
 	if !from.Before(to) {
 		return from, to, usageError{fmt.Errorf("policy what-if: the time is empty: --from %s is not before --to %s", minute(from), minute(to))}
 	}
 	return from, to, nil
+}
+
+// windowDays is the length of a window if its beginning is not given.
+const windowDays = 90
+
+// windowOf reads the values of --from and --to. The window ends now if --to is empty.
+func windowOf(first, last string, now time.Time) (from, to time.Time, err error) {
+	to = now.UTC()
+	if last != "" {
+		if to, err = momentOf("--to", last, 1); err != nil {
+			return from, to, err
+		}
+	}
+	from = to.AddDate(0, 0, -windowDays)
+	if first != "" {
+		from, err = momentOf("--from", first, 0)
+	}
+	return from, to, err
 }
 
 // momentOf reads the value of a flag: a moment, or the start of the day that is some days after a
