@@ -52,17 +52,7 @@ func (s *Actions) Handler(g *gateway.Gateway, next http.Handler) http.Handler {
 			}
 		})
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path != actionsPath:
-			next.ServeHTTP(w, r)
-		case r.Method != http.MethodPost:
-			w.Header().Set("Allow", http.MethodPost)
-			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts POST, not %s", actionsPath, r.Method))
-		default:
-			handler.ServeHTTP(w, r)
-		}
-	})
+	return only(http.MethodPost, func(path string) bool { return path == actionsPath }, handler, next)
 }
 
 // Ask asks the guard for a sender. If too many questions wait already, the answer comes at once.

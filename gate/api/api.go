@@ -41,26 +41,37 @@ const mostWaiting = 128
 // Handler answers GET /v1/changes/{id}/gate, and passes every other request on.
 func Handler(g *gateway.Gateway, asker Asker, next http.Handler) http.Handler {
 	s := server{asker, make(chan struct{}, mostWaiting)}
-	handler := g.Authenticated(s.answer)
+	return only(http.MethodGet, under(suffix), g.Authenticated(s.answer), next)
+}
+
+// only passes the requests of some paths to a handler, which takes one method, and every other request on.
+func only(method string, of func(path string) bool, handler, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, ok := changeIn(r.URL.Path)
 		switch {
-		case !ok:
+		case !of(r.URL.Path):
 			next.ServeHTTP(w, r)
-		case r.Method != http.MethodGet:
-			w.Header().Set("Allow", http.MethodGet)
-			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts GET, not %s", r.URL.Path, r.Method))
+		case r.Method != method:
+			w.Header().Set("Allow", method)
+			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts %s, not %s", r.URL.Path, method, r.Method))
 		default:
 			handler.ServeHTTP(w, r)
 		}
 	})
 }
 
-// changeIn returns the change in a path that asks the gate, as it is written there.
-func changeIn(path string) (change string, ok bool) {
-	change, under := strings.CutPrefix(path, prefix)
-	change, asks := strings.CutSuffix(change, suffix)
-	return change, under && asks && change != ""
+// under reports whether a path is that of a change with a suffix.
+func under(suffix string) func(path string) bool {
+	return func(path string) bool {
+		_, ok := changeIn(path, suffix)
+		return ok
+	}
+}
+
+// changeIn returns the change in a path with a suffix, as it is written there.
+func changeIn(path, suffix string) (change string, ok bool) {
+	change, below := strings.CutPrefix(path, prefix)
+	change, ends := strings.CutSuffix(change, suffix)
+	return change, below && ends && change != ""
 }
 
 // A server answers for an asker.
@@ -70,7 +81,7 @@ type server struct {
 }
 
 func (s server) answer(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
-	text, _ := changeIn(r.URL.Path)
+	text, _ := changeIn(r.URL.Path, suffix)
 	id, err := record.ParseChange(text)
 	if err != nil {
 		return problem.New(http.StatusBadRequest, "%v", err)

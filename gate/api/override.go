@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/changetrail/changetrail/gate"
 	"github.com/changetrail/changetrail/gate/desk"
@@ -31,30 +30,13 @@ type Order struct {
 // order something: with their own credential, or through a platform that may state approvals.
 func Overrides(g *gateway.Gateway, to Overrider, next http.Handler) http.Handler {
 	s := orders{to}
-	handler := g.Authenticated(s.answer)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch _, ok := orderedChange(r.URL.Path); {
-		case !ok:
-			next.ServeHTTP(w, r)
-		case r.Method != http.MethodPost:
-			w.Header().Set("Allow", http.MethodPost)
-			problem.Write(w, r, problem.New(http.StatusMethodNotAllowed, "%s accepts POST, not %s", r.URL.Path, r.Method))
-		default:
-			handler.ServeHTTP(w, r)
-		}
-	})
-}
-
-func orderedChange(path string) (change string, ok bool) {
-	change, under := strings.CutPrefix(path, prefix)
-	change, orders := strings.CutSuffix(change, overrideSuffix)
-	return change, under && orders && change != ""
+	return only(http.MethodPost, under(overrideSuffix), g.Authenticated(s.answer), next)
 }
 
 type orders struct{ to Overrider }
 
 func (s orders) answer(w http.ResponseWriter, r *http.Request, from gateway.Sender) error {
-	text, _ := orderedChange(r.URL.Path)
+	text, _ := changeIn(r.URL.Path, overrideSuffix)
 	id, err := record.ParseChange(text)
 	if err != nil {
 		return problem.New(http.StatusBadRequest, "%v", err)

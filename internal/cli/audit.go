@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"github.com/changetrail/changetrail/audit"
@@ -104,14 +103,7 @@ func (p *population) read(cmd *cobra.Command, a *app) (*audit.Population, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.All(cmd.Context(), where, func(h query.Hit) error {
-		var r record.Record
-		if err := json.Unmarshal(h.Doc, &r); err != nil {
-			return fmt.Errorf("%s: the record of %s cannot be read: %w", x.name, h.ID, err)
-		}
-		c.Add(&r)
-		return nil
-	}); err != nil {
+	if err := x.each(cmd.Context(), where, c.Add); err != nil {
 		return nil, err
 	}
 	return c.Population(found.Total, append(p.topics(cmd, &s, q.From), p.sources(cmd.Context(), &s, x, now))...)
