@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,27 +27,6 @@ type doorman struct {
 func (d *doorman) Ask(_ context.Context, a gate.Action, wait time.Duration) (ask.Answer, error) {
 	d.asked, d.wait = a, wait
 	return ask.Answer{Allowed: true, Verdict: "autonomous", Reasons: []string{"yes"}}, d.err
-}
-
-func post(t *testing.T, method, url, token, body string) (int, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(text)
 }
 
 // TestWhoMayAskAboutActions: an agent only for itself, and everybody only about their repositories.
@@ -109,7 +87,7 @@ func TestWhoMayAskAboutActions(t *testing.T) {
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			*d = doorman{}
-			status, body := post(t, "POST", closed.URL+actionsPath+c.query, c.token, c.body)
+			status, body := send(t, "POST", closed.URL+actionsPath+c.query, c.token, c.body)
 			if status != c.status || !strings.Contains(body, c.words) {
 				t.Errorf("%d %s", status, body)
 			}
@@ -118,17 +96,17 @@ func TestWhoMayAskAboutActions(t *testing.T) {
 			}
 		})
 	}
-	if status, _ := post(t, "POST", local.URL+actionsPath, "", named("fixer")); status != 200 || d.asked.Agent != "fixer" {
+	if status, _ := send(t, "POST", local.URL+actionsPath, "", named("fixer")); status != 200 || d.asked.Agent != "fixer" {
 		t.Errorf("on this machine: %d %+v", status, d.asked)
 	}
-	if status, body := post(t, "GET", closed.URL+actionsPath, pilot, ""); status != 405 {
+	if status, body := send(t, "GET", closed.URL+actionsPath, pilot, ""); status != 405 {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, _ := post(t, "POST", closed.URL+"/v1/gate", pilot, ""); status != 418 {
+	if status, _ := send(t, "POST", closed.URL+"/v1/gate", pilot, ""); status != 418 {
 		t.Errorf("another path: %d", status)
 	}
 	d.err = errors.New("the gate cannot tell")
-	if status, body := post(t, "POST", closed.URL+actionsPath, pilot, question); status != 503 || !strings.Contains(body, "The tool must not run") {
+	if status, body := send(t, "POST", closed.URL+actionsPath, pilot, question); status != 503 || !strings.Contains(body, "The tool must not run") {
 		t.Errorf("%d %s", status, body)
 	}
 }

@@ -59,9 +59,10 @@ func site(t *testing.T, o *oracle) (url, token, limited string) {
 	return s.URL, token, limited
 }
 
-func get(t *testing.T, method, url, token string) (*http.Response, string) {
+// call sends a request with a credential, if there is one, and returns the answer with its body.
+func call(t *testing.T, method, url, token, body string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +74,23 @@ func get(t *testing.T, method, url, token string) (*http.Response, string) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(body)
+	return answer, string(text)
+}
+
+func get(t *testing.T, method, url, token string) (*http.Response, string) {
+	t.Helper()
+	return call(t, method, url, token, "")
+}
+
+// send is call, and returns the status.
+func send(t *testing.T, method, url, token, body string) (int, string) {
+	t.Helper()
+	answer, text := call(t, method, url, token, body)
+	return answer.StatusCode, text
 }
 
 const shop = "/v1/changes/github.com/acme/shop/pull/7/gate"

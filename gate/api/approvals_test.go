@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,27 +105,6 @@ func approvalsSite(t *testing.T) (url string, tokens map[string]string, book *ap
 	s := httptest.NewServer(Decisions(g, counter{book}, next))
 	t.Cleanup(s.Close)
 	return s.URL, tokens, book
-}
-
-func send(t *testing.T, method, url, token, body string) (int, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(answer.Body); err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, text.String()
 }
 
 // TestWhoMayApprove: people for themselves, and a platform that may state approvals for the person whom
