@@ -31,9 +31,11 @@ type Item struct {
 	// Revision and Digest identify the state of the record that was read.
 	Revision int64  `json:"revision"`
 	Digest   string `json:"evidence_digest"`
+	// Rules are the digests of the policies and of the control matrix by which the change was judged.
+	Rules []string `json:"-"`
 }
 
-// Unknown is who made a change of which no evidence says whether a person or an agent did.
+// Unknown says that no evidence shows whether a person or an agent made a change.
 const Unknown = "unknown"
 
 func itemOf(r *record.Record) Item {
@@ -51,6 +53,10 @@ func itemOf(r *record.Record) Item {
 	}
 	if s := t.Service; s != nil {
 		i.Services, i.Class = s.Names, s.Classification
+		i.rule(s.PolicyDigest)
+	}
+	if a := t.Authorization; a != nil {
+		i.rule(a.PolicyDigest)
 	}
 	if t.Answers != nil {
 		i.Answers = *t.Answers
@@ -60,8 +66,15 @@ func itemOf(r *record.Record) Item {
 	}
 	if t.Control != nil {
 		i.Controls = t.Control.Tags
+		i.rule(t.Control.MatrixDigest)
 	}
 	return i
+}
+
+func (i *Item) rule(digest string) {
+	if digest != "" {
+		i.Rules = append(i.Rules, digest)
+	}
 }
 
 // Columns are the columns of [Item.Row].

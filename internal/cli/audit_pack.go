@@ -15,7 +15,6 @@ import (
 
 	"github.com/changetrail/changetrail/audit"
 	"github.com/changetrail/changetrail/audit/pack"
-	"github.com/changetrail/changetrail/replay"
 )
 
 func (a *app) auditPack() *cobra.Command {
@@ -67,7 +66,7 @@ func (a *app) writePack(cmd *cobra.Command, p *pack.Pack, name string) (err erro
 		return err
 	}
 	defer x.close()
-	p.Rules, p.Absent = a.rulesOf(cmd, x, p.Sample)
+	p.Rules, p.Absent = a.rulesOf(cmd, p.Sample)
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // #nosec G304 -- the file that the user names
 	if errors.Is(err, os.ErrExist) {
 		return usageError{fmt.Errorf("%s exists; name another file with --out, or remove it", name)}
@@ -102,23 +101,10 @@ func (a *app) writePack(cmd *cobra.Command, p *pack.Pack, name string) (err erro
 
 // rulesOf returns the policies and matrices by which the changes of a sample were judged, and says
 // which cannot be read.
-func (a *app) rulesOf(cmd *cobra.Command, x *store, s *audit.Sample) (rules []pack.Rule, absent []string) {
+func (a *app) rulesOf(cmd *cobra.Command, s *audit.Sample) (rules []pack.Rule, absent []string) {
 	var wanted []string
 	for _, item := range s.Items {
-		_, r, err := replay.Find(cmd.Context(), x, item.Change)
-		if err != nil {
-			absent = append(absent, fmt.Sprintf("which policy judged %s: %v", item.Change, err))
-			continue
-		}
-		if f := r.Trail.Authorization; f != nil && f.PolicyDigest != "" {
-			wanted = append(wanted, f.PolicyDigest)
-		}
-		if f := r.Trail.Service; f != nil && f.PolicyDigest != "" {
-			wanted = append(wanted, f.PolicyDigest)
-		}
-		if f := r.Trail.Control; f != nil && f.MatrixDigest != "" {
-			wanted = append(wanted, f.MatrixDigest)
-		}
+		wanted = append(wanted, item.Rules...)
 	}
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
