@@ -206,7 +206,7 @@ func FuzzEffect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tool, line string) {
 		input, err := json.Marshal(map[string]string{"command": line, "file_path": line})
 		if err != nil {
-			t.Skip()
+			return // no input of a tool: JSON has no invalid UTF-8
 		}
 		e := EffectOf(Use{Tool: tool, Input: input, AtRoot: true})
 		if e.Does == Reads && (e.More || len(e.Files) > 0) || e.Does != Reads && !e.More && len(e.Files) == 0 {

@@ -26,8 +26,8 @@ type Population struct {
 	// Found is how many records the index found, and Read how many it returned.
 	Found int `json:"found"`
 	Read  int `json:"read"`
-	// Elsewhere are changes that were merged in the window and of which no deployment to the
-	// environment was reported, by repository. They are not in the population.
+	// Elsewhere counts, by repository, the changes that were merged in the window and have no reported
+	// deployment to the environment. They are not in the population.
 	Elsewhere []Count `json:"elsewhere,omitempty"`
 	// Parts is how many records were left out because they belong to another change.
 	Parts int `json:"parts,omitzero"`
@@ -171,7 +171,8 @@ const maxDetails = 100
 
 func listed(all []string) []string { return all[:min(len(all), maxDetails)] }
 
-// By counts the items by a property of which each may have several values; none counts as none.
+// By counts the items by a property. An item may have several values; one without a value counts as
+// none.
 func (p *Population) By(none string, values func(Item) []string) []Count {
 	n := make(map[string]int)
 	for _, i := range p.Items {

@@ -22,8 +22,8 @@ const (
 // MaxSeed is the largest seed. The smallest is 1.
 const MaxSeed = modulus - 1
 
-// MaxPopulation is the largest number of items of which a spreadsheet still computes the number of
-// a drawn item exactly.
+// MaxPopulation is the largest population for which a spreadsheet computes the number of each drawn
+// item exactly.
 const MaxPopulation = 1<<53/modulus - 1
 
 // A Source draws numbers. One seed always draws the same ones.
